@@ -286,14 +286,14 @@ pub(super) enum Committer {
 }
 
 impl Committer {
-    /// Runs `work` in one transaction, and commits it.
+    /// Runs `work` in one transaction, and commits it. Returns whether that wrote anything.
     ///
     /// # Errors
     /// When nothing was committed, or that is not known.
     pub(super) fn commit(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         match self {
             Committer::Sqlite(committer) => committer.commit(work),
             #[cfg(feature = "mysql")]

@@ -483,8 +483,8 @@ impl Loop {
         }
         let mut after = AfterCommit::default();
         match self.transaction(batch) {
-            Ok(()) => {
-                self.recovered();
+            Ok(has_written) => {
+                self.recovered(has_written);
                 batch
                     .drain(..)
                     .for_each(|work| work.finish(Ok(()), &mut after));
@@ -507,18 +507,18 @@ impl Loop {
         }
     }
 
-    /// Commits this as one, and counts it.
-    fn transaction(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
+    /// Commits this as one, and counts it. Returns whether anything was written.
+    fn transaction(&mut self, batch: &mut [Unfinished]) -> sql::Result<bool> {
         let begun = Instant::now();
         let done = self.run_and_commit(batch);
         match &done {
-            Ok(()) => self.commits.seconds.observe(begun.elapsed()),
+            Ok(_) => self.commits.seconds.observe(begun.elapsed()),
             Err(_) => self.commits.fail(),
         }
         done
     }
 
-    fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> sql::Result<()> {
+    fn run_and_commit(&mut self, batch: &mut [Unfinished]) -> sql::Result<bool> {
         self.committer.commit(&mut |sql| {
             // Each attempt begins without any: what an earlier one inserted was rolled back.
             let mut uncounted = Uncounted::default();
@@ -531,10 +531,13 @@ impl Loop {
 
     /// Records the outcome of a transaction. What fails all is trouble, which is logged once and not for every push; what
     /// fails one piece of work is logged unless a caller reports it.
-    fn noted(&mut self, outcome: sql::Result<()>, is_awaited: bool) -> Result<(), StoreError> {
-        let Err(error) = outcome else {
-            self.recovered();
-            return Ok(());
+    fn noted(&mut self, outcome: sql::Result<bool>, is_awaited: bool) -> Result<(), StoreError> {
+        let error = match outcome {
+            Ok(has_written) => {
+                self.recovered(has_written);
+                return Ok(());
+            }
+            Err(error) => error,
         };
         let of_the_store = error.concerns_all;
         let error = StoreError::of_sql("write", &error);
@@ -555,8 +558,9 @@ impl Loop {
         Err(error)
     }
 
-    fn recovered(&mut self) {
-        if self.failing.load(Ordering::Relaxed) {
+    /// The store works again once something was written: a commit of nothing also succeeds on a full disk.
+    fn recovered(&mut self, has_written: bool) {
+        if has_written && self.failing.load(Ordering::Relaxed) {
             self.failing.store(false, Ordering::Relaxed);
             if let Some(troubles) = self.troubles.get() {
                 troubles.end(Kind::Store, "write: works again");

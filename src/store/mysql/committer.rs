@@ -64,7 +64,7 @@ impl Committer {
     pub(in super::super) fn commit(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let begun = Instant::now();
         let patience = match self.failing.load(Ordering::Relaxed) {
             true => PATIENCE_WHILE_FAILING,
@@ -73,11 +73,11 @@ impl Committer {
         let mut pause = FIRST_PAUSE;
         loop {
             let Err(ended) = self.attempt(work, begun + patience) else {
-                return Ok(());
+                return Ok(self.connection.has_written());
             };
             if let Some(lost) = ended.unknown {
                 match self.look_up(lost, begun + patience) {
-                    Ok(true) => return Ok(()),
+                    Ok(true) => return Ok(true),
                     Ok(false) => {}
                     Err(failure) => {
                         // What that transaction still holds must not hold up the next.

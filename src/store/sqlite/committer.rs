@@ -50,12 +50,13 @@ impl Committer {
         })
     }
 
-    /// Runs `work` in one transaction, and commits it.
+    /// Runs `work` in one transaction, and commits it. Returns whether that wrote anything.
     pub(in super::super) fn commit(
         &mut self,
         work: &mut dyn FnMut(&mut dyn Sql) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.file.before_commit(&self.connection)?;
+        let changes = self.connection.total_changes();
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
@@ -66,7 +67,9 @@ impl Committer {
         if done.is_err() {
             self.roll_back();
         }
-        done.and_then(|()| Ok(self.file.after_commit(&self.connection)?))
+        done?;
+        self.file.after_commit(&self.connection)?;
+        Ok(self.connection.total_changes() != changes)
     }
 
     /// Ends a transaction that was left open, as by a panic.

@@ -119,3 +119,28 @@ fn work_that_comes_while_the_writer_ends_hears_that_it_was_not_done() {
         assert_eq!(all, ["late false", "after late"]);
     });
 }
+
+#[test]
+fn the_store_works_again_when_something_was_written_not_when_there_was_nothing_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&Options::from(folder.path().join("wechat.db").as_path())).unwrap();
+    let limit = |pages: u32| {
+        move |sql: &mut dyn Sql| {
+            let limit = format!("PRAGMA max_page_count = {pages}");
+            sql.sqlite().execute_batch(&limit).unwrap();
+            Ok(())
+        }
+    };
+    let large = |sql: &mut dyn Sql| settings::put(sql, PROBE, &"x".repeat(100_000));
+    let is_failing = || store.writer.threads.failing.load(Ordering::Relaxed);
+
+    store.writer.write(limit(1)).unwrap();
+    let error = store.writer.write(large).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(is_failing());
+    store.writer.write(|_| Ok(())).unwrap();
+    assert!(is_failing(), "nothing was written");
+    store.writer.write(limit(u32::MAX)).unwrap();
+    store.writer.write(large).unwrap();
+    assert!(!is_failing());
+}
