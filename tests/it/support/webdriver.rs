@@ -68,7 +68,7 @@ const FLAGS: [&str; 8] = [
 /// that it has started, and removes its files.
 const LEASH: &str = "folder=$(mktemp -d) && cd \"$folder\" || exit
     TMPDIR=$folder HOME=$folder setsid chromedriver --port=0 </dev/null &
-    read -r _; kill -s KILL -- -$! || kill -s KILL $!; wait; rm -rf \"$folder\"";
+    exec >/dev/null; read -r _; kill -s KILL -- -$! || kill -s KILL $!; wait; rm -rf \"$folder\"";
 
 static DRIVER: Mutex<Option<Driver>> = Mutex::new(None);
 
@@ -313,25 +313,10 @@ impl Part<'_> {
 impl Driver {
     #[track_caller]
     fn start() -> Driver {
-        let mut leash = Command::new("sh")
-            .args(["-c", LEASH])
-            // Ctrl-C and `timeout` end the tests' group of processes at once.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(leash.stdout.take().unwrap()).lines();
         let log = Log::default();
-        let port = loop {
-            let line = said.next().and_then(Result::ok);
-            let line = line.unwrap_or_else(|| panic!("chromedriver ended\n{log}"));
-            log.push(line.clone());
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').parse::<u16>().unwrap();
-            }
-        };
+        let begin = || Driver::begin(&log);
+        let begun = begin().or_else(begin).or_else(begin);
+        let (leash, port) = begun.unwrap_or_else(|| panic!("chromedriver ended\n{log}"));
         let mut driver = Driver {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             log,
@@ -347,6 +332,27 @@ impl Driver {
         let begun = begun.unwrap_or_else(|error| panic!("Chromium does not start: {error}"));
         driver.session = string(begun["sessionId"].clone());
         driver
+    }
+
+    /// The driver and its port. `None` if it ends at once, as it does where the port that it gets for IPv4 is taken for
+    /// IPv6, by another test.
+    fn begin(log: &Log) -> Option<(Child, u16)> {
+        let mut leash = Command::new("sh")
+            .args(["-c", LEASH])
+            // Ctrl-C and `timeout` end the tests' group of processes at once.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(leash.stdout.take().unwrap()).lines();
+        let port = said.map_while(Result::ok).find_map(|line| {
+            log.push(line.clone());
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').parse().unwrap())
+        });
+        Some((leash, port?))
     }
 
     #[track_caller]
