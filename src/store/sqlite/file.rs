@@ -4,7 +4,7 @@
 //! loses. A commit needs the main file, the write-ahead log next to it (`-wal`), and the index of the log (`-shm`): a
 //! program that recreates the index shares no locks with the others.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,13 +13,17 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ffi};
+use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, makedev, statx};
 
 use super::main_file::{Main, beside};
-use super::wal::{LogState, log_state, move_log};
+use super::wal::{log_state, move_log};
 
 /// Bytes of the log before its first frame, and of a frame before its page (SQLite's file format, "The WAL File").
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
+
+/// Bytes of the header of the index (SQLite's "The WAL-Index File Format").
+const INDEX_HEADER: usize = 48;
 
 /// The magic number of a log; a fourth byte gives the byte order of its checksums.
 const LOG_MAGIC: [u8; 3] = [0x37, 0x7f, 0x06];
@@ -46,20 +50,30 @@ pub(super) struct OpenFile {
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
-    device: u64,
-    inode: u64,
-    seen: Seen,
+    asked: StatxFlags,
+    found: Found,
     /// Open for the lifetime of the process, like [`Main`].
     file: &'static File,
 }
 
-/// What changes with every write to a file.
+/// What the system says about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct Found {
+    device: u64,
+    inode: u64,
+    links: u64,
     length: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
+    /// Of the main file, when it was written: seconds and nanoseconds.
+    modified: Option<(i64, i64)>,
 }
+
+/// What is asked about every file.
+///
+/// Not when it was written: since Linux 6.13 (multigrain timestamps) the write after such a question notes a new time. On
+/// ext4 without a journal that was one more write to the disk with each commit, and half of its time again.
+const ASKED: StatxFlags = StatxFlags::INO
+    .union(StatxFlags::NLINK)
+    .union(StatxFlags::SIZE);
 
 impl OpenFile {
     /// Remembers the files of the store at `path`, which `connection` has just opened and read.
@@ -76,26 +90,26 @@ impl OpenFile {
         Ok(OpenFile {
             open: main,
             moves: 0,
-            main: Part::at(path.to_owned())?,
-            log: Part::at(beside(&real, "-wal"))?,
-            index: Part::at(beside(&real, "-shm"))?,
+            main: Part::at(path.to_owned(), ASKED.union(StatxFlags::MTIME))?,
+            log: Part::at(beside(&real, "-wal"), ASKED)?,
+            index: Part::at(beside(&real, "-shm"), ASKED)?,
             page_size: page_size.unsigned_abs(),
         })
     }
 
     /// Length of the write-ahead log in bytes at the last check.
     pub(super) fn log_length(&self) -> u64 {
-        self.log.seen.length
+        self.log.found.length
     }
 
-    /// The check before a commit: three system calls, about a microsecond in all, and more only if another program has
-    /// written. A file that was moved away is noticed after the commit.
+    /// The check before a commit: seven system calls, about a microsecond in all. A file that was moved away is noticed
+    /// after the commit.
     ///
     /// # Errors
     /// When a file is missing or replaced, the log is incomplete, or the main file lacks pages. The text says what was
     /// saved, and what to do.
     pub(super) fn before_commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.check(connection, Part::look_at_open, |before, now| before != now)
+        self.check(connection, Part::look_at_open, |_, _| true)
     }
 
     /// The check after a commit, before it is acknowledged: a file may have disappeared in the meantime.
@@ -111,13 +125,13 @@ impl OpenFile {
     /// Whether SQLite may move the log into the main file and delete it on close: not if the log was replaced or is
     /// damaged. If only the main file was moved away, the log must not be left for the next file of this name.
     pub(super) fn may_fold(&mut self, connection: &Connection) -> bool {
-        let whole = |main: &Seen, file: &OpenFile| {
-            file.log_is_whole(connection)
-                && (main.length >= file.main.seen.length || file.has_all_pages(connection))
+        let whole = |main: &Found, file: &OpenFile| {
+            file.log_is_whole()
+                && (main.length >= file.main.found.length || file.has_all_pages(connection))
         };
         match (self.main.look(), self.log.look(), self.index.look()) {
             (Ok(main), Ok(_), Ok(_)) => whole(&main, self),
-            (Err(_), Ok(_), Ok(_)) => self.log_is_whole(connection),
+            (Err(_), Ok(_), Ok(_)) => self.log_is_whole(),
             (_, Err(_), _) | (_, _, Err(_)) => false,
         }
     }
@@ -125,8 +139,8 @@ impl OpenFile {
     fn check(
         &mut self,
         connection: &Connection,
-        look: fn(&Part) -> Result<Seen, String>,
-        is_suspicious: impl Fn(Seen, Seen) -> bool,
+        look: fn(&Part) -> Result<Found, String>,
+        is_suspicious: impl Fn(&Found, &Found) -> bool,
     ) -> rusqlite::Result<()> {
         let put_back = "put it back, or restart the server";
         let moves = self.open.moves.load(Ordering::Relaxed);
@@ -150,13 +164,13 @@ impl OpenFile {
             Ok(index) => index,
             Err(how) => return Err(lost(&self.index.path, &how, "restart the server")),
         };
-        if is_suspicious(self.log.seen, log) && !self.log_is_whole(connection) {
+        if is_suspicious(&self.log.found, &log) && !self.log_is_whole() {
             return Err(broken(
                 &self.log.path,
                 "was emptied or overwritten while it was in use; what it held is lost: restart the server",
             ));
         }
-        if main.length < self.main.seen.length && !self.has_all_pages(connection) {
+        if main.length < self.main.found.length && !self.has_all_pages(connection) {
             return Err(broken(
                 &self.main.path,
                 "was made shorter while it was in use; stop the server and restore a copy made by `wechatd backup`",
@@ -164,39 +178,44 @@ impl OpenFile {
         }
         self.open.length.store(main.length, Ordering::Relaxed);
         self.moves = moves;
-        self.main.seen = main;
-        self.log.seen = log;
-        self.index.seen = index;
+        self.main.found = main;
+        self.log.found = log;
+        self.index.found = index;
         Ok(())
     }
 
-    /// Whether the log has everything that was committed to it: it is long enough, and its last commit belongs to this
-    /// log. Any program may empty a log that was moved to the main file completely.
-    fn log_is_whole(&self, connection: &Connection) -> bool {
-        let look = || {
-            let LogState { frames, .. } = log_state(connection).ok()?;
-            if frames == 0 {
-                return Some(());
-            }
-            let file = File::open(&self.log.path).ok()?;
-            let last = LOG_HEADER + (frames - 1) * (FRAME_HEADER + self.page_size);
-            let (mut begin, mut frame) = ([0; LOG_HEADER as usize], [0; FRAME_HEADER as usize]);
-            file.read_exact_at(&mut begin, 0).ok()?;
-            file.read_exact_at(&mut frame, last).ok()?;
-            let is_a_log = begin[..3] == LOG_MAGIC;
-            let is_commit = frame[4..8] != [0; 4];
-            let is_of_this_log = frame[8..16] == begin[16..24];
-            // Looked at last: other programs go on writing.
-            let length = file.metadata().ok()?.len();
-            let is_long_enough = length >= last + FRAME_HEADER + self.page_size;
-            (is_a_log && is_commit && is_of_this_log && is_long_enough).then_some(())
-        };
+    /// Whether the log has everything that was committed to it. Any program may empty a log that was moved to the main file
+    /// completely.
+    fn log_is_whole(&self) -> bool {
         (0..LOOKS).any(|looks| {
             if looks > 0 {
                 thread::sleep(RETRY);
             }
-            self.log.look().is_ok() && look().is_some()
+            self.log_is_as_noted().unwrap_or(false)
         })
+    }
+
+    /// Whether the log begins and ends with what its index notes. While another program commits, that may look wrong.
+    fn log_is_as_noted(&self) -> io::Result<bool> {
+        let mut index = [0; INDEX_HEADER];
+        self.index.file.read_exact_at(&mut index, 0)?;
+        // Numbers of the index are in the byte order of the machine; its salts are as in the log.
+        let number = |at: usize| u32::from_ne_bytes([0, 1, 2, 3].map(|n| index[at + n]));
+        let Some(others) = number(16).checked_sub(1) else {
+            return Ok(true);
+        };
+        let (mut begin, mut frame) = ([0; LOG_HEADER as usize], [0; FRAME_HEADER as usize]);
+        let last = LOG_HEADER + u64::from(others) * (FRAME_HEADER + self.page_size);
+        let end = last + FRAME_HEADER + self.page_size;
+        self.log.file.read_exact_at(&mut begin, 0)?;
+        self.log.file.read_exact_at(&mut frame, last)?;
+        self.log.file.read_exact_at(&mut [0], end - 1)?;
+        let salts = &index[32..40];
+        let is_this_log = begin[..3] == LOG_MAGIC && begin[16..24] == *salts;
+        let is_its_last = frame[8..16] == *salts
+            && frame[16..20] == number(24).to_be_bytes()
+            && frame[20..] == number(28).to_be_bytes();
+        Ok(is_this_log && is_its_last)
     }
 
     /// Whether every page of the store is in the main file, which became shorter, or in the log. `VACUUM` also makes it
@@ -225,14 +244,14 @@ impl OpenFile {
 
     /// Moves a deleted log into the main file: it is still open here and can be read. Does nothing if another program
     /// may have written in the meantime.
-    fn save_log(&self, connection: &Connection, main: Seen) -> bool {
+    fn save_log(&self, connection: &Connection, main: Found) -> bool {
         let moves = self.open.moves.load(Ordering::Relaxed);
         // Odd: a move is running.
         let was_moved_here = moves != self.moves || moves % 2 == 1;
         let nobody_wrote = match (fs::metadata(&self.log.path), self.index.look()) {
             (Ok(other), _) if other.len() > 0 => false,
             (_, Ok(_)) => true,
-            (_, Err(_)) => main == self.main.seen || was_moved_here,
+            (_, Err(_)) => main == self.main.found || was_moved_here,
         };
         let move_all = || with_retries(|| move_log(connection, self.open).transpose());
         nobody_wrote && matches!(move_all(), Some(Ok(state)) if state.left() == 0)
@@ -240,32 +259,31 @@ impl OpenFile {
 }
 
 impl Part {
-    fn at(path: PathBuf) -> io::Result<Part> {
-        let file = File::open(&path)?;
-        let found = file.metadata()?;
+    fn at(path: PathBuf, asked: StatxFlags) -> io::Result<Part> {
+        let file: &File = Box::leak(Box::new(File::open(&path)?));
+        let found = Found::of_open(file, asked)?;
         Ok(Part {
-            device: found.dev(),
-            inode: found.ino(),
-            seen: Seen::of(&found),
             path,
-            file: Box::leak(Box::new(file)),
+            asked,
+            found,
+            file,
         })
     }
 
     /// Checks the open file: deleted or replaced files are noticed. A file that was moved away is noticed only by
     /// [`Part::look`], which costs several times as much.
-    fn look_at_open(&self) -> Result<Seen, String> {
-        match self.file.metadata() {
-            Ok(found) if found.nlink() > 0 => Ok(Seen::of(&found)),
+    fn look_at_open(&self) -> Result<Found, String> {
+        match Found::of_open(self.file, self.asked) {
+            Ok(found) if found.links > 0 => Ok(found),
             Ok(_) | Err(_) => self.look(),
         }
     }
 
     /// The file at the path, if it is the open one; otherwise what happened to it.
-    fn look(&self) -> Result<Seen, String> {
-        match fs::metadata(&self.path) {
-            Ok(found) if found.dev() == self.device && found.ino() == self.inode => {
-                Ok(Seen::of(&found))
+    fn look(&self) -> Result<Found, String> {
+        match Found::at(&self.path, self.asked) {
+            Ok(found) if (found.device, found.inode) == (self.found.device, self.found.inode) => {
+                Ok(found)
             }
             Ok(_) => Err("another file was put in its place".to_owned()),
             Err(error) => Err(format!("it was removed ({error})")),
@@ -273,11 +291,44 @@ impl Part {
     }
 }
 
-impl Seen {
-    fn of(found: &fs::Metadata) -> Seen {
-        Seen {
+impl Found {
+    fn of_open(file: &File, asked: StatxFlags) -> io::Result<Found> {
+        match statx(file, c"", AtFlags::EMPTY_PATH, asked) {
+            Ok(found) => Ok(Found::from(found)),
+            // Linux before 4.11 does not know the call, and old containers refuse it.
+            Err(_) => file.metadata().map(Found::from),
+        }
+    }
+
+    fn at(path: &Path, asked: StatxFlags) -> io::Result<Found> {
+        match statx(CWD, path, AtFlags::empty(), asked) {
+            Ok(found) => Ok(Found::from(found)),
+            Err(_) => fs::metadata(path).map(Found::from),
+        }
+    }
+}
+
+impl From<Statx> for Found {
+    fn from(found: Statx) -> Found {
+        let modified = (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into());
+        Found {
+            device: makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            links: found.stx_nlink.into(),
+            length: found.stx_size,
+            modified: (found.stx_mask & StatxFlags::MTIME.bits() != 0).then_some(modified),
+        }
+    }
+}
+
+impl From<Metadata> for Found {
+    fn from(found: Metadata) -> Found {
+        Found {
+            device: found.dev(),
+            inode: found.ino(),
+            links: found.nlink(),
             length: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
+            modified: Some((found.mtime(), found.mtime_nsec())),
         }
     }
 }
@@ -313,6 +364,47 @@ mod tests {
     use super::super::super::error::StoreError;
     use super::super::super::open::Store;
     use super::*;
+
+    #[test]
+    fn an_old_system_says_the_same_about_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "what it holds").unwrap();
+        let old = Found::from(fs::metadata(file.path()).unwrap());
+        let with_time = ASKED.union(StatxFlags::MTIME);
+        assert_eq!(Found::at(file.path(), with_time).unwrap(), old);
+        assert_eq!(Found::of_open(file.as_file(), with_time).unwrap(), old);
+    }
+
+    #[test]
+    fn a_log_is_as_its_index_notes_after_each_commit_and_not_when_a_part_was_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wechat.db");
+        let store = Store::open(&path.as_path().into()).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let read = "SELECT count(*) FROM settings";
+        connection
+            .query_row(read, [], |row| row.get::<_, i64>(0))
+            .unwrap();
+        let main = Main::of(File::open(&path).unwrap());
+        let file = OpenFile::at(&path, main, &connection).unwrap();
+        for n in 0..50 {
+            store.keep_setting("some", &n.to_string()).unwrap();
+            assert!(file.log_is_as_noted().unwrap());
+        }
+        let log = fs::read(&file.log.path).unwrap();
+        let pages = usize::try_from(log_state(&connection).unwrap().frames).unwrap();
+        let last = 32 + (pages - 1) * (24 + 4_096);
+        for at in [0, 16, last + 8, last + 16, last + 20] {
+            let mut damaged = log.clone();
+            damaged[at] ^= 1;
+            fs::write(&file.log.path, damaged).unwrap();
+            assert!(!file.log_is_as_noted().unwrap(), "at {at}");
+        }
+        fs::write(&file.log.path, &log[..last + 24 + 4_095]).unwrap();
+        assert!(file.log_is_as_noted().is_err());
+        fs::write(&file.log.path, log).unwrap();
+        assert!(file.log_is_as_noted().unwrap());
+    }
 
     #[test]
     fn commits_of_another_program_are_not_taken_for_a_loss() {
