@@ -3,6 +3,8 @@
 //! SQLite would do it inside a commit as soon as the log has 1,000 pages. Here a thread with its own connection does
 //! it, in rounds, while the writer goes on. The log starts over once all of it is moved and nobody reads it. Under
 //! constant load there is always a little left, so the writer moves the last pages itself, between two commits.
+//!
+//! The same thread lengthens the log before commits reach its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 
 use super::super::error::{ErrorKind, StoreError};
 use super::main_file::{Main, beside};
-use super::wal::{KEPT, limit_log, log_state, move_log};
+use super::wal::{KEPT, lengthen_log, limit_log, log_state, move_log};
 use crate::notifier::{Notifier, Woken};
 
 /// A round starts when the log has this many pages, about 16 MiB. SQLite's default is 1,000; but each round competes
@@ -45,6 +47,8 @@ const LONG: Duration = Duration::from_secs(86_400);
 /// The thread that moves the log.
 pub(super) struct Checkpointer {
     main: &'static Main,
+    /// In bytes.
+    page_size: u64,
     shared: Arc<Shared>,
     interrupt: InterruptHandle,
     thread: Option<JoinHandle<()>>,
@@ -57,18 +61,23 @@ struct Shared {
     round: AtomicU8,
 }
 
-// States of `Shared::round`. The writer moves it from REST to ASKED and from ENDED to either, the thread from ASKED to
-// ENDED.
+// States of `Shared::round`. The writer moves it from REST and from ENDED to any other, the thread to ENDED.
 /// There is nothing to do.
 const REST: u8 = 0;
 /// A round is requested or running.
-const ASKED: u8 = 1;
-/// A round has ended, and the writer has not noticed yet.
-const ENDED: u8 = 2;
+const MOVE: u8 = 1;
+/// The log is too short, or being lengthened.
+const LENGTHEN: u8 = 2;
+/// The thread is done, and the writer has not noticed yet.
+const ENDED: u8 = 3;
 
 impl Checkpointer {
     /// Begins with nothing to do.
-    pub(super) fn start(path: &Path, main: &'static Main) -> Result<Checkpointer, StoreError> {
+    pub(super) fn start(
+        path: &Path,
+        main: &'static Main,
+        page_size: u64,
+    ) -> Result<Checkpointer, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
@@ -97,6 +106,7 @@ impl Checkpointer {
             })?;
         Ok(Checkpointer {
             main,
+            page_size,
             shared,
             interrupt,
             thread: Some(thread),
@@ -109,7 +119,8 @@ impl Checkpointer {
     pub(super) fn between_commits(&mut self, connection: &Connection, length: u64) {
         let round = self.shared.round.load(Ordering::Acquire);
         self.unseen += 1;
-        if round == ASKED || round == REST && self.unseen < LOOK_EVERY {
+        let is_busy = round == MOVE || round == LENGTHEN;
+        if is_busy || round == REST && self.unseen < LOOK_EVERY {
             return;
         }
         self.unseen = 0;
@@ -117,16 +128,23 @@ impl Checkpointer {
             return;
         };
         if state.frames < ENOUGH && length <= KEPT {
-            self.shared.round.store(REST, Ordering::Release);
+            match state.needs_length(length, self.page_size) {
+                true => self.ask(LENGTHEN),
+                false => self.shared.round.store(REST, Ordering::Release),
+            }
         } else if round == ENDED && state.left() <= FEW.max(state.frames / 256) {
             self.shared.round.store(REST, Ordering::Release);
             // If this fails, the next round tries again, and logs why it cannot.
             move_log(connection, self.main).ok();
             limit_log(connection, KEPT.max(length.saturating_sub(CUT))).ok();
         } else {
-            self.shared.round.store(ASKED, Ordering::Release);
-            self.shared.notifier.notify();
+            self.ask(MOVE);
         }
+    }
+
+    fn ask(&self, what: u8) {
+        self.shared.round.store(what, Ordering::Release);
+        self.shared.notifier.notify();
     }
 
     /// Ends the thread. A running round is aborted, which loses only its work.
@@ -161,6 +179,14 @@ impl Rounds {
                 Woken::Notified => {}
                 Woken::TimedOut => continue,
                 Woken::Closing => return,
+            }
+            if self.shared.round.load(Ordering::Acquire) == LENGTHEN {
+                // If this fails, commits lengthen the log themselves.
+                if let Err(error) = lengthen_log(&self.log) {
+                    log::debug!("store: {} was not lengthened: {error}", self.log.display());
+                }
+                self.shared.round.store(ENDED, Ordering::Release);
+                continue;
             }
             let moved = move_log(&self.connection, self.main);
             // SQLite syncs the file only if it reached the end of the log. Here the sync delays no push.
@@ -222,6 +248,7 @@ impl Rounds {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::super::super::open::Store;
+    use super::super::wal::{AHEAD, begin_of_frame};
     use super::*;
 
     /// Sizes of the log in bytes, after each of `values` writes of 64 KiB by two threads without a pause.
@@ -252,6 +279,34 @@ mod tests {
             connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0))
         });
         assert_eq!(pages, Ok(0));
+    }
+
+    #[test]
+    fn commits_overwrite_what_the_log_was_lengthened_by_and_a_crash_loses_none_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
+        let other = Connection::open(store.file().unwrap()).unwrap();
+        let log = beside(store.file().unwrap(), "-wal");
+        let mut kept = 0;
+        let mut is_ahead_after = |commits: u32| {
+            for _ in 0..commits {
+                store.keep_setting(&kept.to_string(), "a").unwrap();
+                kept += 1;
+            }
+            let end = begin_of_frame(log_state(&other).unwrap().frames, 4_096);
+            fs::metadata(&log).unwrap().len() > end + AHEAD / 2
+        };
+        assert!((0..500).any(|_| is_ahead_after(1)));
+        is_ahead_after(500);
+        assert!((0..500).any(|_| is_ahead_after(1)));
+
+        let crashed = tempfile::tempdir().unwrap();
+        for name in ["wechat.db", "wechat.db-wal"] {
+            fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        let left = Connection::open(crashed.path().join("wechat.db")).unwrap();
+        let all = "SELECT count(*) FROM settings WHERE value = 'a'";
+        assert_eq!(left.query_row(all, [], |row| row.get(0)), Ok(kept));
     }
 
     #[test]

@@ -43,10 +43,11 @@ impl Committer {
         connection
             .busy_handler(Some(wait_for_others(failing)))
             .map_err(|error| StoreError::from_sqlite("busy_handler", &error))?;
+        let checkpointer = Checkpointer::start(path, main, file.page_size())?;
         Ok(Committer {
             connection,
             file,
-            checkpointer: Checkpointer::start(path, main)?,
+            checkpointer,
         })
     }
 

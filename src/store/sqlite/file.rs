@@ -16,11 +16,7 @@ use rusqlite::{Connection, ffi};
 use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, makedev, statx};
 
 use super::main_file::{Main, beside};
-use super::wal::{log_state, move_log};
-
-/// Bytes of the log before its first frame, and of a frame before its page (SQLite's file format, "The WAL File").
-const LOG_HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
+use super::wal::{FRAME_HEADER, LOG_HEADER, begin_of_frame, log_state, move_log};
 
 /// Bytes of the header of the index (SQLite's "The WAL-Index File Format").
 const INDEX_HEADER: usize = 48;
@@ -95,6 +91,11 @@ impl OpenFile {
             index: Part::at(beside(&real, "-shm"), ASKED)?,
             page_size: page_size.unsigned_abs(),
         })
+    }
+
+    /// Bytes of a page.
+    pub(super) fn page_size(&self) -> u64 {
+        self.page_size
     }
 
     /// Length of the write-ahead log in bytes at the last check.
@@ -205,7 +206,7 @@ impl OpenFile {
             return Ok(true);
         };
         let (mut begin, mut frame) = ([0; LOG_HEADER as usize], [0; FRAME_HEADER as usize]);
-        let last = LOG_HEADER + u64::from(others) * (FRAME_HEADER + self.page_size);
+        let last = begin_of_frame(others.into(), self.page_size);
         let end = last + FRAME_HEADER + self.page_size;
         self.log.file.read_exact_at(&mut begin, 0)?;
         self.log.file.read_exact_at(&mut frame, last)?;
@@ -230,7 +231,7 @@ impl OpenFile {
             let file = File::open(&self.log.path).ok()?;
             for frame in 0..log_state(connection).ok()?.frames {
                 let mut number = [0; 4];
-                let at = LOG_HEADER + frame * (FRAME_HEADER + self.page_size);
+                let at = begin_of_frame(frame, self.page_size);
                 file.read_exact_at(&mut number, at).ok()?;
                 in_log.insert(u64::from(u32::from_be_bytes(number)));
             }
