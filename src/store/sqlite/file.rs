@@ -46,6 +46,7 @@ pub(super) struct OpenFile {
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
+    /// What is asked about it.
     asked: StatxFlags,
     found: Found,
     /// Open for the lifetime of the process, like [`Main`].
@@ -103,8 +104,8 @@ impl OpenFile {
         self.log.found.length
     }
 
-    /// The check before a commit: seven system calls, about a microsecond in all. A file that was moved away is noticed
-    /// after the commit.
+    /// The check before a commit: seven system calls, none of which waits for the disk. A file that was moved away is
+    /// noticed after the commit.
     ///
     /// # Errors
     /// When a file is missing or replaced, the log is incomplete, or the main file lacks pages. The text says what was
