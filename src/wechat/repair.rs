@@ -27,8 +27,11 @@ enum End {
 /// The document with its texts escaped, in each possible reading, the likely one first; empty if there is nothing to
 /// repair. Takes linear time.
 pub(super) fn readings(document: &str) -> impl Iterator<Item = String> {
-    let ends = [End::Last, End::First].into_iter();
-    ends.filter_map(move |end| repaired(document, end))
+    let ends: &[End] = match document.contains("]]>") {
+        true => &[End::Last, End::First],
+        false => &[],
+    };
+    ends.iter().filter_map(|end| repaired(document, *end))
 }
 
 fn repaired(document: &str, end: End) -> Option<String> {
