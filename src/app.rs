@@ -64,6 +64,8 @@ pub struct App {
     rule_hits: Named,
     /// What is wrong now.
     pub troubles: Arc<Troubles>,
+    /// The newest message of the to-do list before this server took any; 0: there was none.
+    pub newest_todo: i64,
     /// How requests to the callback are signed.
     pub signing: Signing,
     /// The time, as far as the platform has confirmed it.
@@ -170,6 +172,7 @@ impl App {
             callback_ips.replace(list);
         }
         let confirmed = ConfirmedClock::new(store.confirmed_time()?);
+        let newest_todo = store.read(|reader| reader.todo())?;
         let notifiers = Notifiers::default();
         let wake = Arc::clone(&notifiers.deliveries);
         let troubles = Arc::new(Troubles::new(Arc::clone(&notifiers.watch)));
@@ -179,6 +182,7 @@ impl App {
         store.report_to(Arc::clone(&troubles));
         Ok(App {
             confirmed,
+            newest_todo: newest_todo.map_or(0, |(_, newest)| newest),
             duties: Duties::new(&store),
             listening: OnceLock::new(),
             scans: Scans::of(&store, &notifiers.log_ins),
