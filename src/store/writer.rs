@@ -34,6 +34,9 @@ const QUEUE: usize = 4_096;
 /// Most work in one commit: enough for any burst, small enough to stay fast.
 const BATCH: usize = 512;
 
+/// With more than this in one commit, more is about to arrive.
+const CROWD: usize = 4;
+
 /// What is done once everybody whom one commit concerns has heard of it, so that answers leave together.
 #[derive(Default)]
 pub struct AfterCommit(Option<Box<dyn FnOnce()>>);
@@ -428,7 +431,7 @@ impl Loop {
         let (mut goes_on, mut is_crowded) = (true, false);
         while goes_on {
             goes_on = self.gather(waiting, &mut batch, is_crowded);
-            is_crowded = batch.len() > 1;
+            is_crowded = batch.len() > CROWD;
             self.commit_guarded(&mut batch);
         }
         self.committer.close();
@@ -446,8 +449,9 @@ impl Loop {
             return false;
         };
         if is_crowded {
-            // More pushes are about to arrive. Letting the threads that bring them go first makes larger commits: in
-            // pairs 0.85 to 0.99 of the processor time for each push, and 0.99 to 1.08 of the pushes a second.
+            // Letting the threads that bring more pushes go first makes larger commits: with 64 clients, in pairs, 1.3
+            // to 2 times the pushes in each, and 1.03 to 1.09 times the pushes a second. A few clients gain nothing,
+            // and on a machine that somebody else keeps busy, whoever yields waits for a time slice.
             thread::yield_now();
         }
         for message in std::iter::once(first).chain(waiting.try_iter()) {
