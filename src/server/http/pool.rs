@@ -21,22 +21,27 @@ struct Shared {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Threads that run no job. One that has been woken still counts until it takes its job.
+    free: usize,
     ended: bool,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Pool {
-    /// Starts `threads` threads; at most `places` jobs wait for one.
+    /// Starts `threads` threads; at most `places` jobs wait while none is free.
     ///
     /// # Errors
     /// When the system gives no threads.
     pub fn start(threads: usize, places: usize) -> io::Result<Pool> {
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                free: threads,
+                ended: false,
+            }),
             changed: Condvar::new(),
         });
         let pool = Pool { shared, places };
@@ -47,6 +52,7 @@ impl Pool {
                 .spawn(move || {
                     while let Some(job) = shared.next() {
                         run(job);
+                        shared.lock().free += 1;
                     }
                 })?;
         }
@@ -57,7 +63,7 @@ impl Pool {
     /// it held the duty to answer.
     pub fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut state = self.shared.lock();
-        let has_room = state.jobs.len() < self.places;
+        let has_room = state.jobs.len() < state.free + self.places;
         if has_room {
             state.jobs.push_back(Box::new(job));
             self.shared.changed.notify_one();
@@ -71,6 +77,7 @@ impl Shared {
         let mut state = self.lock();
         while !state.ended {
             if let Some(job) = state.jobs.pop_front() {
+                state.free -= 1;
                 return Some(job);
             }
             let waited = self.changed.wait(state);
@@ -131,6 +138,26 @@ mod tests {
         );
         drop((pool, done));
         assert!(happened.recv().is_err(), "the third was dropped");
+    }
+
+    #[test]
+    fn jobs_that_come_before_the_threads_have_woken_take_no_places() {
+        for _ in 0..100 {
+            let pool = Pool::start(4, 1).unwrap();
+            let (done, happened) = channel::<()>();
+            let (go, gate) = channel::<()>();
+            let gate = Arc::new(Mutex::new(gate));
+            let taken = (0..8).map(|_| {
+                let (done, gate) = (done.clone(), Arc::clone(&gate));
+                pool.submit(move || {
+                    gate.lock().unwrap().recv().ok();
+                    done.send(()).unwrap();
+                })
+            });
+            assert_eq!(taken.filter(|taken| *taken).count(), 5);
+            drop((go, done));
+            assert_eq!(happened.iter().count(), 5);
+        }
     }
 
     #[test]
