@@ -2,10 +2,11 @@
 
 use crate::support::account::{HELP, THANKS, send_signal};
 use crate::support::service::Act;
-use crate::support::store::change;
+use crate::support::store::{change, hold_a_snapshot};
 use crate::support::*;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -530,6 +531,25 @@ fn following_shows_the_newest_and_then_each_that_comes() {
     );
     assert_eq!(lines[0].find("OPENID"), lines[5].find(FAN));
     assert_eq!(following.interrupt(), Some(0));
+}
+
+#[test]
+fn following_sees_what_comes_to_a_store_behind_a_symbolic_link() {
+    let setup = Setup::new();
+    let real = setup.folder().join("real");
+    std::fs::create_dir(&real).unwrap();
+    symlink(real.join("fans.db"), setup.folder().join("wechat.db")).unwrap();
+    let account = setup.start();
+    account.post(&text("one")).is_text(HELP);
+    // It keeps what comes now in the log.
+    let _reader = hold_a_snapshot(&account.store_path());
+    let following = Following::start(&account, &[]);
+    following.said.says("one");
+    // A file that has just been written to is looked into once more.
+    for content in ["two", "three", "four"] {
+        account.post(&text(content)).is_text(HELP);
+        following.said.says(content);
+    }
 }
 
 #[test]

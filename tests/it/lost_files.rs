@@ -26,8 +26,6 @@ fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
         account.post(push).is_text(HELP);
     }
     account.get("/healthz").is(200, "ok");
-    // It opens the store at the start. SQLite deletes the log of a file that is emptied just as it is being opened.
-    account.await_rest_of("chores");
     // Without this reader the log would soon be checkpointed, and losing a checkpointed log harms nothing.
     let reader = (before == Before::Lost).then(|| hold_a_snapshot(&account.store_path()));
     account
@@ -161,12 +159,53 @@ fn a_store_emptied_in_place_gives_503() {
 }
 
 #[test]
+fn a_store_emptied_in_place_whose_log_was_deleted_gives_503() {
+    // As SQLite does when another program opens the empty file.
+    let damage = |folder: &Path| {
+        shorten(folder, "wechat.db", 0);
+        remove(folder, "wechat.db-wal");
+    };
+    refuses_after(damage, Before::Lost, "wechatd backup");
+}
+
+#[test]
+fn an_emptied_store_is_not_filled_again_and_can_be_restored() {
+    let mut account = Account::start();
+    account.post(&text("before")).is_text(HELP);
+    let copy = account.folder().join("copy.db").display().to_string();
+    account.command(&["backup", &copy]).ok();
+    // With the log, and with the index only: whoever opens the file with SQLite deletes the log.
+    for left in ["wechat.db-wal", "wechat.db-shm"] {
+        account.kill();
+        for name in ["wechat.db-wal", "wechat.db-shm"] {
+            fs::remove_file(account.folder().join(name)).ok();
+        }
+        fs::write(account.folder().join(left), "left").unwrap();
+        shorten(account.folder(), "wechat.db", 0);
+        for command in [
+            &["serve"][..],
+            &["followers", "list"],
+            &["followers", "forget", "oAnybody", "--yes"],
+        ] {
+            let refused = account.command(command);
+            refused.failed().complains("was emptied");
+            refused.complains("wechatd restore");
+        }
+        account.command(&["check"]).is_code(1).says("was emptied");
+        assert!(account.folder().join(left).exists());
+        account.command(&["restore", &copy, "--yes"]).ok();
+        account.begin();
+        account.post(&text("after")).is_text(HELP);
+        account.store().is("SELECT count(*) FROM messages", &["2"]);
+    }
+}
+
+#[test]
 fn a_store_truncated_while_its_log_is_in_use_gives_503() {
     for length in [0, 4_096, 20_000] {
         let mut account = Account::start();
         account.post(&text("before")).is_text(HELP);
         account.restart();
-        account.await_rest_of("chores");
         // The reader keeps the log from being moved into the file, which would make it longer again.
         checkpoint(account.folder());
         let reader = hold_a_snapshot(&account.store_path());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 
 use super::super::error::{ErrorKind, StoreError};
-use super::main_file::{Main, beside};
+use super::main_file::{Main, log_and_index};
 use super::wal::{KEPT, lengthen_log, limit_log, log_state, move_log};
 use crate::notifier::{Notifier, Woken};
 
@@ -81,7 +81,7 @@ impl Checkpointer {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
-        let real = fs::canonicalize(path).map_err(|error| StoreError::at(path, error))?;
+        let [log, _] = log_and_index(path).map_err(|error| StoreError::at(path, error))?;
         let shared = Arc::new(Shared {
             notifier: Notifier::default(),
             round: AtomicU8::new(REST),
@@ -90,7 +90,7 @@ impl Checkpointer {
         let mut rounds = Rounds {
             connection,
             main,
-            log: beside(&real, "-wal"),
+            log,
             shared: Arc::clone(&shared),
             warned: false,
             failing: false,
@@ -253,7 +253,7 @@ mod tests {
 
     /// Sizes of the log in bytes, after each of `values` writes of 64 KiB by two threads without a pause.
     fn log_under_load(store: &Store, values: usize) -> Vec<u64> {
-        let log = beside(store.file().unwrap(), "-wal");
+        let [log, _] = log_and_index(store.file().unwrap()).unwrap();
         let keep = |thread: usize| -> Vec<u64> {
             let one = |n: usize| {
                 // SQLite does not write what is there already.
@@ -286,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wechat.db").as_path().into()).unwrap();
         let other = Connection::open(store.file().unwrap()).unwrap();
-        let log = beside(store.file().unwrap(), "-wal");
+        let [log, _] = log_and_index(store.file().unwrap()).unwrap();
         let mut kept = 0;
         let mut is_ahead_after = |commits: u32| {
             for _ in 0..commits {

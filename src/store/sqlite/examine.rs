@@ -9,7 +9,7 @@ use rustix::fs::{Access, access};
 
 use super::super::error::StoreError;
 use super::super::found::Found;
-use super::open::{refuse_foreign, refuse_irregular};
+use super::open::{refuse_emptied, refuse_foreign, refuse_irregular};
 use super::schema;
 
 /// See [`examine`](super::super::examine).
@@ -26,6 +26,7 @@ pub(in super::super) fn examine(path: &Path) -> Result<Found, StoreError> {
             "its folder must be writable by this user",
         ));
     }
+    refuse_emptied(path)?;
     match fs::metadata(path) {
         // Whether the folder exists is up to the caller: a service creates its own.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),

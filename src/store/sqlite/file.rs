@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ffi};
 use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, makedev, statx};
 
-use super::main_file::{Main, beside};
+use super::main_file::{Main, log_and_index};
 use super::wal::{FRAME_HEADER, LOG_HEADER, begin_of_frame, log_state, move_log};
 
 /// Bytes of the header of the index (SQLite's "The WAL-Index File Format").
@@ -82,14 +82,13 @@ impl OpenFile {
         let page_size: i64 = connection
             .pragma_query_value(None, "page_size", |row| row.get(0))
             .map_err(io::Error::other)?;
-        // SQLite keeps the log and its index next to the target of a symbolic link.
-        let real = fs::canonicalize(path)?;
+        let [log, index] = log_and_index(path)?;
         Ok(OpenFile {
             open: main,
             moves: 0,
             main: Part::at(path.to_owned(), ASKED.union(StatxFlags::MTIME))?,
-            log: Part::at(beside(&real, "-wal"), ASKED)?,
-            index: Part::at(beside(&real, "-shm"), ASKED)?,
+            log: Part::at(log, ASKED)?,
+            index: Part::at(index, ASKED)?,
             page_size: page_size.unsigned_abs(),
         })
     }
@@ -150,6 +149,13 @@ impl OpenFile {
             Ok(main) => main,
             Err(how) => return Err(lost(&self.main.path, &how, put_back)),
         };
+        // Before the log: SQLite deletes that of an empty file, for any program that opens it.
+        if main.length < self.main.found.length && !self.has_all_pages(connection) {
+            return Err(broken(
+                &self.main.path,
+                "was made shorter while it was in use; stop the server and restore a copy made by `wechatd backup`",
+            ));
+        }
         let log = match look(&self.log) {
             Ok(log) => log,
             Err(how) => {
@@ -170,12 +176,6 @@ impl OpenFile {
             return Err(broken(
                 &self.log.path,
                 "was emptied or overwritten while it was in use; what it held is lost: restart the server",
-            ));
-        }
-        if main.length < self.main.found.length && !self.has_all_pages(connection) {
-            return Err(broken(
-                &self.main.path,
-                "was made shorter while it was in use; stop the server and restore a copy made by `wechatd backup`",
             ));
         }
         self.open.length.store(main.length, Ordering::Relaxed);
@@ -229,11 +229,10 @@ impl OpenFile {
                 .ok()?
                 .unsigned_abs();
             let mut in_log = std::collections::BTreeSet::new();
-            let file = File::open(&self.log.path).ok()?;
             for frame in 0..log_state(connection).ok()?.frames {
                 let mut number = [0; 4];
                 let at = begin_of_frame(frame, self.page_size);
-                file.read_exact_at(&mut number, at).ok()?;
+                self.log.file.read_exact_at(&mut number, at).ok()?;
                 in_log.insert(u64::from(u32::from_be_bytes(number)));
             }
             // Looked at last: what leaves the log meanwhile is in the file.

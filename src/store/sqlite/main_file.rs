@@ -1,6 +1,6 @@
 //! The main file of the store, held open: free space on its disk, and when pages of the log may be moved to it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,12 @@ pub(in crate::store) fn beside(path: &Path, appended: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path);
     name.push(appended);
     PathBuf::from(name)
+}
+
+/// The write-ahead log of a store and its index: SQLite keeps them next to the target of a symbolic link.
+pub(super) fn log_and_index(path: &Path) -> io::Result<[PathBuf; 2]> {
+    let real = fs::canonicalize(path)?;
+    Ok(["-wal", "-shm"].map(|appended| beside(&real, appended)))
 }
 
 pub(super) fn folder_of(path: &Path) -> &Path {

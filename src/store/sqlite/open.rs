@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::error::{ErrorKind, StoreError};
 use super::super::options::PATIENCE;
-use super::main_file::{Main, folder_of};
+use super::main_file::{Main, folder_of, log_and_index};
 use super::wal::{KEPT, limit_log};
 use super::{dbpage, schema};
 
@@ -31,6 +31,7 @@ pub(super) const MODE: u32 = 0o600;
 pub(in super::super) fn for_writing(
     path: &Path,
 ) -> Result<(Connection, &'static Main), StoreError> {
+    refuse_emptied(path)?;
     let main = private_file(path)?;
     let mut connection = Connection::open_with_flags(
         path,
@@ -52,8 +53,8 @@ pub(in super::super) fn for_reading(path: &Path) -> Result<Connection, StoreErro
             .advising("`wechatd serve` makes it"));
     }
     refuse_irregular(path)?;
+    refuse_emptied(path)?;
     let empty = || StoreError::at(path, "the file is empty; `wechatd serve` fills it");
-    // SQLite would delete its log, which a server may still write to.
     if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
         return Err(empty());
     }
@@ -135,6 +136,26 @@ pub(super) fn refuse_irregular(path: &Path) -> Result<(), StoreError> {
         // Opening it will report what is wrong.
         Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// Refuses a file that was emptied while it was in use. SQLite would delete the log, which a server may still write to,
+/// and begin a new store, as if nobody had ever followed the account.
+pub(super) fn refuse_emptied(path: &Path) -> Result<(), StoreError> {
+    // Looked for first: SQLite makes neither before the file has a page.
+    let beside = log_and_index(path).unwrap_or_default();
+    let Some(left) = beside.iter().find(|file| file.exists()) else {
+        return Ok(());
+    };
+    if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let what = format!(
+        "was emptied while it was in use, {} is still there",
+        left.display()
+    );
+    Err(StoreError::at(path, what)
+        .of_kind(ErrorKind::Damaged)
+        .advising("restore a copy with `wechatd restore FILE`, or remove it with its -wal and -shm to begin with an empty store"))
 }
 
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::main_file::beside;
+use super::main_file::log_and_index;
 
 /// A file that was written to less than this long ago may be written to again with the same time: the system's clock
 /// for files advances in steps of some milliseconds.
@@ -18,7 +18,6 @@ pub struct Watch(Option<Files>);
 #[derive(Debug)]
 struct Files {
     path: PathBuf,
-    log: PathBuf,
     seen: Option<Seen>,
 }
 
@@ -54,7 +53,6 @@ impl Watch {
     pub fn new(file: Option<&Path>) -> Watch {
         Watch(file.map(|path| Files {
             path: path.to_owned(),
-            log: beside(path, "-wal"),
             seen: None,
         }))
     }
@@ -67,12 +65,12 @@ impl Watch {
 
 impl Files {
     fn look(&mut self) -> Looked {
-        let Ok(main) = fs::metadata(&self.path) else {
+        let (Ok(main), Ok([log, _])) = (fs::metadata(&self.path), log_and_index(&self.path)) else {
             return Looked::Gone;
         };
         let stamp = |found: &fs::Metadata| (found.modified().ok(), found.len());
         let (file, main) = ((main.dev(), main.ino()), stamp(&main));
-        let log = fs::metadata(&self.log).ok().map(|log| stamp(&log));
+        let log = fs::metadata(log).ok().map(|log| stamp(&log));
         let young = |(written, _): Stamp| {
             written.is_none_or(|written| written.elapsed().is_ok_and(|age| age < STEP))
         };
