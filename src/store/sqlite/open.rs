@@ -155,7 +155,7 @@ pub(super) fn refuse_emptied(path: &Path) -> Result<(), StoreError> {
     );
     Err(StoreError::at(path, what)
         .of_kind(ErrorKind::Damaged)
-        .advising("restore a copy with `wechatd restore FILE`, or remove it with its -wal and -shm to begin with an empty store"))
+        .advising("restore a copy with `wechatd restore FILE`, or remove the emptied file with its -wal and -shm to begin with an empty store"))
 }
 
 fn prepare(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
