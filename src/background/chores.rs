@@ -227,12 +227,9 @@ fn remove_old(
             return Ok(Removed::All);
         }
         let local = clock::unix_seconds();
-        let due_for = |oldest: Option<i64>| match oldest {
-            Some(oldest) => local.saturating_sub_unsigned(keep).saturating_sub(oldest),
-            None => 0,
-        };
+        let due_for = |oldest: i64| local.saturating_sub_unsigned(keep).saturating_sub(oldest);
         let Now { mut at, is_doubted } = Now::read(app);
-        if at.is_none() && due_for(reader.oldest_message()?) <= UNCONFIRMED {
+        if at.is_none() && is_believable(reader.oldest_message()?.map(due_for)) {
             at = Some(local);
         }
         let step = match at {
@@ -260,7 +257,7 @@ fn remove_old(
                     counted(std::mem::take(&mut logged.removed), "message")
                 );
             }
-            let due_for = due_for(reader.oldest_message()?);
+            let due_for = reader.oldest_message()?.map_or(0, due_for);
             if !is_doubted || due_for <= 0 {
                 return Ok(Removed::All);
             }
@@ -278,6 +275,12 @@ fn remove_old(
             woken @ (Woken::Notified | Woken::Closing) => return Ok(Removed::Woken(woken)),
         }
     }
+}
+
+/// Whether a clock that nothing has confirmed may be right: by it the oldest message should have gone so many seconds
+/// ago. Without a message it says nothing about the one that comes next.
+fn is_believable(due_for: Option<i64>) -> bool {
+    due_for.is_some_and(|due_for| due_for <= UNCONFIRMED)
 }
 
 /// Counts how often each rule answered, until what is over is counted or it is notified. `removed` is what ended before,
@@ -441,4 +444,18 @@ fn tell_seen(app: &App, store: &Store) -> Result<(), StoreError> {
     let seen = app.seen.take();
     seen.chunks(STEP as usize)
         .try_for_each(|seen| store.sessions_seen(seen.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_nothing_has_confirmed_is_believed_only_beside_a_message_that_is_not_long_due() {
+        assert!(is_believable(Some(-86_400)));
+        assert!(is_believable(Some(UNCONFIRMED)));
+        assert!(!is_believable(Some(UNCONFIRMED + 1)));
+        // The next message may be dated by another clock.
+        assert!(!is_believable(None));
+    }
 }
