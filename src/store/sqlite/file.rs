@@ -249,13 +249,22 @@ impl OpenFile {
         let moves = self.open.moves.load(Ordering::Relaxed);
         // Odd: a move is running.
         let was_moved_here = moves != self.moves || moves % 2 == 1;
-        let nobody_wrote = match (fs::metadata(&self.log.path), self.index.look()) {
+        let main_is_ours = main == self.main.found || was_moved_here;
+        let nobody_wrote = || match (fs::metadata(&self.log.path), self.index.look()) {
             (Ok(other), _) if other.len() > 0 => false,
             (_, Ok(_)) => true,
-            (_, Err(_)) => main == self.main.found || was_moved_here,
+            (_, Err(_)) => main_is_ours,
         };
-        let move_all = || with_retries(|| move_log(connection, self.open).transpose());
-        nobody_wrote && matches!(move_all(), Some(Ok(state)) if state.left() == 0)
+        let has_moved_all = || match move_log(connection, self.open) {
+            Ok(Some(state)) if state.left() == 0 => Some(true),
+            Ok(_) => None,
+            Err(_) => Some(false),
+        };
+        with_retries(|| match nobody_wrote() {
+            true => has_moved_all(),
+            false => Some(false),
+        })
+        .unwrap_or(false)
     }
 }
 
@@ -334,7 +343,7 @@ impl From<Metadata> for Found {
     }
 }
 
-/// Retries while another thread or program moves the log.
+/// Retries while another thread or program moves the log, or reads the store.
 fn with_retries<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     (0..20).find_map(|_| {
         let done = attempt();
