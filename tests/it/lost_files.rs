@@ -26,6 +26,8 @@ fn refuses_after(damage: impl Fn(&Path), before: Before, says: &str) {
         account.post(push).is_text(HELP);
     }
     account.get("/healthz").is(200, "ok");
+    // While it reads the store, what a deleted log held cannot be saved.
+    account.await_rest_of("chores");
     // Without this reader the log would soon be checkpointed, and losing a checkpointed log harms nothing.
     let reader = (before == Before::Lost).then(|| hold_a_snapshot(&account.store_path()));
     account
