@@ -1,4 +1,5 @@
-//! The main file of the store, held open: free space on its disk, and when pages of the log may be moved to it.
+//! The main file of the store, held open: free space on its disk, when pages of the log may be moved to it, and the paths
+//! of what lies beside it.
 
 use std::fs::{self, File};
 use std::io;
