@@ -6,7 +6,7 @@
 //!
 //! The same thread lengthens the log before commits reach its end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -82,6 +82,10 @@ impl Checkpointer {
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreError::from_sqlite("checkpoint", &error))?;
         let [log, _] = log_and_index(path).map_err(|error| StoreError::at(path, error))?;
+        let open_log = File::options()
+            .append(true)
+            .open(&log)
+            .map_err(|error| StoreError::at(&log, error))?;
         let shared = Arc::new(Shared {
             notifier: Notifier::default(),
             round: AtomicU8::new(REST),
@@ -91,6 +95,7 @@ impl Checkpointer {
             connection,
             main,
             log,
+            open_log,
             shared: Arc::clone(&shared),
             warned: false,
             failing: false,
@@ -167,6 +172,7 @@ struct Rounds {
     connection: Connection,
     main: &'static Main,
     log: PathBuf,
+    open_log: File,
     shared: Arc<Shared>,
     warned: bool,
     failing: bool,
@@ -182,7 +188,7 @@ impl Rounds {
             }
             if self.shared.round.load(Ordering::Acquire) == LENGTHEN {
                 // If this fails, commits lengthen the log themselves.
-                if let Err(error) = lengthen_log(&self.log) {
+                if let Err(error) = lengthen_log(&self.open_log) {
                     log::debug!("store: {} was not lengthened: {error}", self.log.display());
                 }
                 self.shared.round.store(ENDED, Ordering::Release);

@@ -57,18 +57,17 @@ pub(super) fn begin_of_frame(before: u64, page_size: u64) -> u64 {
 /// has little room.
 ///
 /// This needs no lock: it overwrites nothing, whatever is written to the log meanwhile, and SQLite takes zeros for the end
-/// of the log.
+/// of the log. `log`: the open one, to be appended to; another file at its path must stay as it is.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(in crate::store) fn lengthen_log(log: &Path) -> io::Result<()> {
-    let mut file = File::options().append(true).open(log)?;
-    let disk = rustix::fs::fstatvfs(&file)?;
+pub(in crate::store) fn lengthen_log(mut log: &File) -> io::Result<()> {
+    let disk = rustix::fs::fstatvfs(log)?;
     if disk.f_bavail.saturating_mul(disk.f_frsize) < PLENTY {
         return Ok(());
     }
-    io::copy(&mut io::repeat(0).take(AHEAD), &mut file)?;
-    file.sync_data()
+    io::copy(&mut io::repeat(0).take(AHEAD), &mut log)?;
+    log.sync_data()
 }
 
 /// How full the log is; touches no file.
