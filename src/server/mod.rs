@@ -293,6 +293,8 @@ fn close_store(app: &Arc<App>, within: Duration) -> bool {
         app.store.keep_listening([None, None], 0).ok();
         app.duties.give_back().ok();
         app.store.leave_nodes().ok();
+        // Closing the last connection would do it, but another program may have the store open, and a thread may be at work.
+        app.store.empty_log().ok();
         app.store.close();
         done.send(()).ok();
     };

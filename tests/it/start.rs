@@ -185,25 +185,39 @@ fn a_second_server_on_the_same_port_is_refused() {
     account.post(&text("hello")).is_text(HELP);
 }
 
+/// Stops the server, after which it is enough to copy the one file of its store.
+#[track_caller]
+fn stops_and_leaves_one_file(account: &mut Account, signal: &str) {
+    for _ in 0..20 {
+        account.post(&text("hello")).is_text(HELP);
+    }
+    let ended = account.signal(signal);
+    assert_eq!(ended.code, Some(0), "SIG{signal}\n{}", account.log());
+    let log = account.folder().join("wechat.db-wal");
+    let left = std::fs::metadata(&log).map_or(0, |log| log.len());
+    assert_eq!(left, 0, "the log of the store is not checkpointed");
+    let copy = account.folder().join("copy.db");
+    std::fs::copy(account.store_path(), &copy).unwrap();
+    let copy = Store::open(&copy, account.log());
+    copy.is("SELECT count(*) FROM messages", &["20"]);
+    copy.is("PRAGMA integrity_check", &["ok"]);
+}
+
 #[test]
 fn sigterm_and_sigint_stop_the_server_and_leave_the_store_in_one_file() {
     for signal in ["TERM", "INT"] {
-        let mut account = Account::start();
-        for _ in 0..20 {
-            account.post(&text("hello")).is_text(HELP);
-        }
-        let ended = account.signal(signal);
-        assert_eq!(ended.code, Some(0), "SIG{signal}\n{}", account.log());
-        let wal = account.folder().join("wechat.db-wal");
-        let left = std::fs::metadata(&wal).map_or(0, |wal| wal.len());
-        assert_eq!(left, 0, "the log of the store is not checkpointed");
-        // It is enough to copy the one file.
-        let copy = account.folder().join("copy.db");
-        std::fs::copy(account.store_path(), &copy).unwrap();
-        let copy = Store::open(&copy, account.log());
-        copy.is("SELECT count(*) FROM messages", &["20"]);
-        copy.is("PRAGMA integrity_check", &["ok"]);
+        stops_and_leaves_one_file(&mut Account::start(), signal);
     }
+}
+
+#[test]
+fn a_stop_leaves_the_store_in_one_file_while_another_program_has_it_open() {
+    let mut account = Account::start();
+    let other = rusqlite::Connection::open(account.store_path()).unwrap();
+    let count = "SELECT count(*) FROM messages";
+    assert_eq!(other.query_row(count, [], |row| row.get(0)), Ok(0));
+    stops_and_leaves_one_file(&mut account, "TERM");
+    assert_eq!(other.query_row(count, [], |row| row.get(0)), Ok(20));
 }
 
 #[test]
