@@ -465,8 +465,14 @@ fn an_event_about_an_openid_that_is_a_common_word_erases_nobody_else() {
     assert_eq!(account.store().count("messages WHERE openid = 'oBob'"), 1);
 }
 
-/// The tables that can name a person.
-const TABLES: [&str; 5] = ["messages", "followers", "follow_log", "jobs", "settings"];
+/// What can name a person, of each table.
+const TABLES: [&str; 5] = [
+    "messages",
+    "followers",
+    "follow_log",
+    "jobs",
+    "settings WHERE name LIKE 'forget %'",
+];
 
 /// Three deliveries of a push, each with its own signature: two in XML, one in JSON.
 fn deliveries(console: &Console, push: &Push) -> Vec<Delivery> {

@@ -25,6 +25,7 @@ fn a_form_without_the_token_of_its_own_session_or_from_another_site_does_nothing
     account.post(&subscribe().from("oSyn1aAQe7rT0uXk3mPzLc9WvBh4"));
     let (own, other) = (Operator::of(&account), Operator::of(&account));
     assert_ne!(own.token, other.token);
+    account.await_rest_of("chores");
     let before = account.store().dump();
     for (route, path) in actions() {
         let with = |token: &str| Request::new("POST", &path).body(format!("token={token}&ids=1"));
@@ -63,6 +64,7 @@ fn nothing_is_changed_by_looking() {
     account.post(&text("hello"));
     let key = link(&account);
     let operator = Operator::of(&account);
+    account.await_rest_of("chores");
     let before = account.store().dump();
     for route in admin_routes() {
         let path = route.path.replace('*', "oSyn1aAQe7rT0uXk3mPzLc9WvBh4");

@@ -72,9 +72,9 @@ impl Store {
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
         let mut dump = String::new();
         for table in self.try_rows(tables).unwrap_or_default() {
-            let rows = self.try_rows(&format!("SELECT * FROM \"{table}\" ORDER BY rowid"));
+            let rows = self.try_rows(&format!("SELECT * FROM \"{table}\" ORDER BY 1"));
             dump += &format!("{table}:\n");
-            for row in rows.unwrap_or_default() {
+            for row in rows.unwrap_or_else(|error| vec![error.to_string()]) {
                 dump += &format!("  {row}\n");
             }
         }
