@@ -252,7 +252,8 @@ fn an_answer_of_the_platform_confirms_the_clock() {
     account.begin();
     account.log().says(UNCONFIRMED);
     assert_eq!(account.store().count(OLD), 300);
-    // So far nothing was called; a new follower's profile is.
+    // So far nothing was called; at the next start a new follower's profile is.
+    account.await_rest_of("profiles");
     assert_eq!(platform.calls().len(), 0);
     change(
         &account.store_path(),
